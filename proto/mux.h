@@ -25,6 +25,10 @@ struct mux {
     uint32_t requests_sent;
     bool ping_sent;
     int64_t asked_at;
+    /* server: the client asked for a proof that the host key is ours (OpenSSH PROTOCOL 2.5), and
+     * the signature over `proof` is awaited; no further request is read meanwhile */
+    bool proving;
+    uint8_t proof[512];
 };
 
 void mux_start(struct mux *mux, struct transport *transport, struct replies *replies);
@@ -47,5 +51,9 @@ void mux_consumed(struct mux *mux, uint32_t id, size_t len);
 void mux_eof(struct mux *mux, uint32_t id);
 void mux_close(struct mux *mux, uint32_t id);
 void mux_ping(struct mux *mux);
+/* Server: tells the client which host keys there are. */
+void mux_announce_hostkeys(struct mux *mux);
+/* The answer to the SIGN_HOST event of a proof; ignored when none was asked. */
+void mux_proof_signature(struct mux *mux, struct slice signature);
 
 #endif

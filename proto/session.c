@@ -99,7 +99,7 @@ bool session_stalled(const struct session *session)
     }
     /* while our side of an exchange runs, input is what ends it: answers must fit or fail */
     bool full = replies_full(&session->replies) && transport_may_send(t);
-    return transport_waits(t) || session->server.waiting || full;
+    return transport_waits(t) || session->server.waiting || session->mux.proving || full;
 }
 
 static void answer_unimplemented(struct session *session, uint32_t sequence)
@@ -278,7 +278,12 @@ void session_hostkey_verdict(struct session *session, bool accepted)
 
 void session_host_signature(struct session *session, const uint8_t *signature, size_t len)
 {
-    transport_kex_signature(&session->transport, (struct slice){signature, len});
+    /* only one of them can be outstanding: both stop the input */
+    if (session->mux.proving) {
+        mux_proof_signature(&session->mux, (struct slice){signature, len});
+    } else {
+        transport_kex_signature(&session->transport, (struct slice){signature, len});
+    }
 }
 
 const char *session_signature_algorithms(const struct session *session)
@@ -304,7 +309,11 @@ void session_auth_give_up(struct session *session)
 
 void session_auth_verdict(struct session *session, bool allowed)
 {
+    bool before = session_authenticated(session);
     auth_server_verdict(&session->server, allowed);
+    if (!before && session_authenticated(session)) {
+        mux_announce_hostkeys(&session->mux);
+    }
 }
 
 const uint8_t *session_id(const struct session *session, size_t *ret_len)
