@@ -50,10 +50,5 @@ void mux_write(struct mux *mux, uint32_t id, struct cell *cell);
 void mux_consumed(struct mux *mux, uint32_t id, size_t len);
 void mux_eof(struct mux *mux, uint32_t id);
 void mux_close(struct mux *mux, uint32_t id);
-void mux_ping(struct mux *mux);
-/* Server: tells the client which host keys there are. */
-void mux_announce_hostkeys(struct mux *mux);
-/* The answer to the SIGN_HOST event of a proof; ignored when none was asked. */
-void mux_proof_signature(struct mux *mux, struct slice signature);
 
 #endif

@@ -9,7 +9,7 @@
 #include "crypto/secret.h"
 #include "proto/auth_client.h"
 #include "proto/auth_server.h"
-#include "proto/mux.h"
+#include "proto/mux_global.h"
 #include "proto/transport_kex.h"
 
 struct session {
@@ -264,7 +264,7 @@ void session_tick(struct session *session, int64_t now)
         }
         session->unanswered++;
         session->alive_at = now + session->config.alive_ns;
-        mux_ping(&session->mux);
+        mux_global_ping(&session->mux);
     }
     transport_kex_begin_if_due(t);
 }
@@ -280,7 +280,7 @@ void session_host_signature(struct session *session, const uint8_t *signature, s
 {
     /* only one of them can be outstanding: both stop the input */
     if (session->mux.proving) {
-        mux_proof_signature(&session->mux, (struct slice){signature, len});
+        mux_global_proof(&session->mux, (struct slice){signature, len});
     } else {
         transport_kex_signature(&session->transport, (struct slice){signature, len});
     }
@@ -312,7 +312,7 @@ void session_auth_verdict(struct session *session, bool allowed)
     bool before = session_authenticated(session);
     auth_server_verdict(&session->server, allowed);
     if (!before && session_authenticated(session)) {
-        mux_announce_hostkeys(&session->mux);
+        mux_global_announce_hostkeys(&session->mux);
     }
 }
 
@@ -402,7 +402,7 @@ void session_channel_close(struct session *session, uint32_t channel)
 
 void session_ping(struct session *session)
 {
-    mux_ping(&session->mux);
+    mux_global_ping(&session->mux);
 }
 
 void session_rekey(struct session *session)
