@@ -4,7 +4,6 @@
 #include "proto/authorized_keys.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "proto/keytext.h"
 #include "proto/limits.h"
@@ -157,13 +156,28 @@ static bool find_quote(struct slice text, size_t *ret_len)
     return false;
 }
 
+static uint8_t lower(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
+}
+
+static bool same_name(struct slice name, const char *row_name)
+{
+    if (name.len != strlen(row_name)) {
+        return false;
+    }
+    for (size_t i = 0; i < name.len; i++) {
+        if (lower(name.bytes[i]) != lower((uint8_t)row_name[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static const struct option_row *find_row(struct slice name)
 {
     for (size_t i = 0; i < sizeof(option_rows) / sizeof(option_rows[0]); i++) {
-        const char *row_name = option_rows[i].name;
-
-        if (strlen(row_name) == name.len &&
-            strncasecmp((const char *)name.bytes, row_name, name.len) == 0) {
+        if (same_name(name, option_rows[i].name)) {
             return &option_rows[i];
         }
     }
