@@ -143,10 +143,6 @@ static bool prepare(struct program *self)
                               "connection without one; culvert opens no shell, ssh does");
         return false;
     }
-    if (!provider_start()) {
-        log_line(LEVEL_FATAL, "culvert: the crypto library can't be used on this machine");
-        return false;
-    }
     if (!known_hosts_file_start(&self->known_hosts, options, why, sizeof why) ||
         !client_setup_forwards(&self->setup, options, why, sizeof why)) {
         log_line(LEVEL_FATAL, "culvert: %s", why);
@@ -221,6 +217,11 @@ static void run(struct program *self)
 int main(int argc, char **argv)
 {
     daemon_own_stdio();
+    /* before the options: which ciphers there are depends on what this machine's provider can do */
+    if (!provider_start()) {
+        fprintf(stderr, "culvert: the crypto library can't be used on this machine\n");
+        return STATUS_FAILED;
+    }
     enum client_options_action action = client_options_parse(&program.options, argc, argv);
     switch (action) {
     case CLIENT_OPTIONS_HELP:

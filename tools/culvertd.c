@@ -79,10 +79,6 @@ static bool prepare(struct program *self, bool test)
 {
     char why[PATHS_MAX + 1024];
     struct server_options *options = &self->options;
-    if (!provider_start()) {
-        log_line(LEVEL_FATAL, "the crypto library can't be used on this machine");
-        return false;
-    }
     if (!authorize_start(&self->authorize, options, why, sizeof why)) {
         log_line(LEVEL_FATAL, "%s", why);
         return false;
@@ -190,6 +186,11 @@ static void run(struct program *self)
 int main(int argc, char **argv)
 {
     daemon_own_stdio();
+    /* before the options: which ciphers there are depends on what this machine's provider can do */
+    if (!provider_start()) {
+        fprintf(stderr, "culvertd: the crypto library can't be used on this machine\n");
+        return STATUS_FAILED;
+    }
     enum server_options_action action = server_options_parse(&program.options, argc, argv);
     bool test = action == SERVER_OPTIONS_TEST || action == SERVER_OPTIONS_PRINT;
     switch (action) {
