@@ -28,11 +28,11 @@ enum {
 #define IO_SLOT_NONE UINT32_MAX
 
 /*
- * What a backend does. submit gets accept, connect (the address is in msg.msg_name), recv, recv_pool, send and watch; it ends the op by io_end, now or later.
- * cancel is called at most once for an op that has not ended. wait hands over what was submitted,
- * waits until something ended or timeout_ns passed (0: don't wait, negative: no limit) and reports;
- * a negative errno is fatal. pool_offer moves free buffers to the kernel; the pool functions and
- * forget may be NULL.
+ * What a backend does. submit gets accept, connect (the address is in msg.msg_name), recv,
+ * recv_pool, send and watch; it ends the op by io_end, now or later. cancel is called at most once
+ * for an op that has not ended. wait hands over what was submitted, waits until something ended or
+ * timeout_ns passed (0: don't wait, negative: no limit) and reports; a negative errno is fatal.
+ * pool_offer moves free buffers to the kernel; the pool functions and forget may be NULL.
  */
 struct backend {
     const char *name;
@@ -111,6 +111,10 @@ struct io_pool {
     uint32_t out_count;
     /* enum io_buffer_state of each, to catch a buffer given twice */
     uint8_t *states;
+    /* which buffers may have pages behind them, and the least that was free since the last trim */
+    bool *touched;
+    uint32_t touched_count;
+    uint32_t free_low;
     /* recv_pool ops that are busy on it */
     uint32_t op_count;
     bool starved_take;

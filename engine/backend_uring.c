@@ -9,6 +9,9 @@
  */
 #include "engine/backend.h"
 
+#include "engine/backend_uring_offers.h"
+#include "engine/backend_uring_probe.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <liburing.h>
@@ -16,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 enum {
@@ -45,14 +47,6 @@ struct uring {
     struct io_uring ring;
     /* ops that found no room */
     struct io_list waiting;
-};
-
-/* A provided-buffer ring: where the kernel finds the free buffers of a pool. */
-struct offers {
-    struct io_uring_buf_ring *ring;
-    size_t ring_len;
-    uint32_t entries;
-    uint16_t group;
 };
 
 static uint64_t token(const struct io *io, const struct io_op *op)
@@ -121,7 +115,7 @@ static void fill_connect(struct io_uring_sqe *sqe, const struct io_op *op)
 
 static void fill_recv_pool(struct io_uring_sqe *sqe, const struct io_op *op)
 {
-    const struct offers *offers = op->pool->state;
+    const struct backend_uring_offers *offers = op->pool->state;
     io_uring_prep_recv(sqe, op->fd, NULL, op->len, 0);
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = offers->group;
@@ -452,45 +446,11 @@ static int uring_wait(struct io *io, int64_t timeout_ns)
 
 /* ---- pools -------------------------------------------------------------------------------- */
 
-static int offers_open(struct io_uring *ring, struct offers *offers, uint32_t count, uint16_t group)
-{
-    offers->entries = 1;
-    while (offers->entries < count) {
-        offers->entries *= 2;
-    }
-    offers->group = group;
-    offers->ring_len = offers->entries * sizeof(struct io_uring_buf);
-    void *memory =
-        mmap(NULL, offers->ring_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) {
-        return -ENOMEM;
-    }
-    offers->ring = memory;
-    struct io_uring_buf_reg reg = {
-        .ring_addr = (uint64_t)(uintptr_t)memory,
-        .ring_entries = offers->entries,
-        .bgid = group,
-    };
-    int r = io_uring_register_buf_ring(ring, &reg, 0);
-    if (r < 0) {
-        munmap(memory, offers->ring_len);
-        return r;
-    }
-    io_uring_buf_ring_init(offers->ring);
-    return 0;
-}
-
-static void offers_close(struct io_uring *ring, struct offers *offers)
-{
-    (void)io_uring_unregister_buf_ring(ring, offers->group);
-    munmap(offers->ring, offers->ring_len);
-}
-
 static bool is_group_used(const struct io *io, uint16_t group)
 {
     for (const struct io_pool *pool = io->pools; pool != NULL; pool = pool->next) {
-        const struct offers *offers = pool->state;
-        if (offers->group == group) {
+        const struct backend_uring_offers *offers = pool->state;
+        if (offers != NULL && offers->group == group) {
             return true;
         }
     }
@@ -500,7 +460,7 @@ static bool is_group_used(const struct io *io, uint16_t group)
 static int uring_pool_open(struct io_pool *pool)
 {
     struct uring *u = pool->io->state;
-    struct offers *offers = calloc(1, sizeof(*offers));
+    struct backend_uring_offers *offers = calloc(1, sizeof(*offers));
     if (offers == NULL) {
         return -ENOMEM;
     }
@@ -508,7 +468,7 @@ static int uring_pool_open(struct io_pool *pool)
     while (is_group_used(pool->io, group)) {
         group++;
     }
-    int r = offers_open(&u->ring, offers, pool->config.offered, group);
+    int r = backend_uring_offers_open(&u->ring, offers, pool->config.offered, group);
     if (r < 0) {
         free(offers);
         return r;
@@ -520,13 +480,17 @@ static int uring_pool_open(struct io_pool *pool)
 static void uring_pool_close(struct io_pool *pool)
 {
     struct uring *u = pool->io->state;
-    offers_close(&u->ring, pool->state);
+    backend_uring_offers_close(&u->ring, pool->state);
     free(pool->state);
 }
 
 static void uring_pool_offer(struct io_pool *pool)
 {
-    struct offers *offers = pool->state;
+    struct backend_uring_offers *offers = pool->state;
+    if (offers == NULL) {
+        /* a pool for taking by hand */
+        return;
+    }
     int mask = (int)offers->entries - 1;
     int added = 0;
     while (pool->offered_count < pool->config.offered) {
@@ -541,101 +505,6 @@ static void uring_pool_offer(struct io_pool *pool)
     if (added > 0) {
         io_uring_buf_ring_advance(offers->ring, added);
     }
-}
-
-/* ---- the probe ---------------------------------------------------------------------------- */
-
-/* Submits and waits a second at most for that completion. Its result, or a negative errno. */
-static int probe_await(struct io_uring *ring, uint64_t data, uint32_t *ret_flags)
-{
-    struct __kernel_timespec timeout = {.tv_sec = 1};
-    for (int i = 0; i < 4; i++) {
-        struct io_uring_cqe *cqe = NULL;
-        int r = io_uring_submit_and_wait_timeout(ring, &cqe, 1, &timeout, NULL);
-        if (r < 0) {
-            return r;
-        }
-        if (cqe == NULL) {
-            break;
-        }
-        bool found = cqe->user_data == data;
-        r = cqe->res;
-        *ret_flags = cqe->flags;
-        io_uring_cqe_seen(ring, cqe);
-        if (found) {
-            return r;
-        }
-    }
-    return -ETIME;
-}
-
-/* A receive with a chosen buffer that has to wait, then its data. */
-static int probe_recv(struct io_uring *ring, const int pair[2], struct offers *offers)
-{
-    /* static: if this fails, the kernel may still write there later */
-    static char memory[16];
-    io_uring_buf_ring_add(offers->ring, memory, sizeof(memory), 7, (int)offers->entries - 1, 0);
-    io_uring_buf_ring_advance(offers->ring, 1);
-    struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
-    io_uring_prep_recv(sqe, pair[0], NULL, 8, 0);
-    sqe->flags |= IOSQE_BUFFER_SELECT;
-    sqe->buf_group = offers->group;
-    io_uring_sqe_set_data64(sqe, 2);
-    sqe = io_uring_get_sqe(ring);
-    io_uring_prep_send(sqe, pair[1], "culvert", 7, MSG_NOSIGNAL);
-    sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-    io_uring_sqe_set_data64(sqe, 3);
-    uint32_t flags = 0;
-    int r = probe_await(ring, 2, &flags);
-    bool right = r == 7 && (flags & IORING_CQE_F_BUFFER) != 0 &&
-                 flags >> IORING_CQE_BUFFER_SHIFT == 7 && memcmp(memory, "culvert", 7) == 0;
-    return r < 0 || right ? r : -EIO;
-}
-
-static int probe_cancel(struct io_uring *ring, const int pair[2])
-{
-    static char memory[16];
-    struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
-    io_uring_prep_recv(sqe, pair[0], memory, sizeof(memory), 0);
-    io_uring_sqe_set_data64(sqe, 4);
-    sqe = io_uring_get_sqe(ring);
-    io_uring_prep_cancel64(sqe, 4, 0);
-    sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-    io_uring_sqe_set_data64(sqe, 5);
-    uint32_t flags;
-    int r = probe_await(ring, 4, &flags);
-    if (r == -ECANCELED) {
-        return 0;
-    }
-    return r < 0 ? r : -EIO;
-}
-
-static int probe(struct io_uring *ring)
-{
-    struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
-    io_uring_prep_nop(sqe);
-    io_uring_sqe_set_data64(sqe, 1);
-    uint32_t flags;
-    int r = probe_await(ring, 1, &flags);
-    if (r < 0) {
-        return r;
-    }
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0) {
-        return -errno;
-    }
-    struct offers offers;
-    r = offers_open(ring, &offers, 1, 0);
-    if (r == 0) {
-        r = probe_recv(ring, pair, &offers);
-        offers_close(ring, &offers);
-    }
-    if (r >= 0) {
-        r = probe_cancel(ring, pair);
-    }
-    close(pair[0]);
-    close(pair[1]);
-    return r;
 }
 
 /* ---- making ------------------------------------------------------------------------------- */
@@ -687,7 +556,7 @@ static int uring_open(struct io *io, char *why, size_t why_len)
         (void)io_uring_ring_dontfork(&u->ring);
         /* it only saves a little of each call */
         (void)io_uring_register_ring_fd(&u->ring);
-        r = probe(&u->ring);
+        r = backend_uring_probe(&u->ring);
     }
     if (r < 0) {
         explain(r, why, why_len);

@@ -170,6 +170,13 @@ void io_pool_give(struct io_pool *pool, int buffer);
 uint8_t *io_pool_at(const struct io_pool *pool, int buffer);
 /* Buffers that io_pool_take could hand out now. */
 uint32_t io_pool_free_count(const struct io_pool *pool);
+/*
+ * Gives the memory of buffers back to the system that were free ever since the last trim; they stay
+ * usable. The stride must be whole pages. trimmable: free buffers hold memory that a trim, now or
+ * after some quiet time, can give back.
+ */
+void io_pool_trim(struct io_pool *pool);
+bool io_pool_trimmable(const struct io_pool *pool);
 /* Runs inside a turn, once after buffers came home following an -ENOBUFS or a failed take. It must
  * not free a pool. */
 void io_pool_on_refill(struct io_pool *pool, void (*fn)(void *ctx), void *ctx);

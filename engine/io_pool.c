@@ -35,6 +35,7 @@ static void free_memory(struct io_pool *pool)
     }
     free(pool->free);
     free(pool->states);
+    free(pool->touched);
     free(pool);
 }
 
@@ -42,7 +43,7 @@ struct io_pool *io_pool_make(struct io *io, const struct io_pool_config *config)
 {
     assert(config->count > 0 && config->size > 0);
     assert((uint64_t)config->offset + config->size <= config->stride);
-    assert(config->offered > 0 && config->offered <= config->count);
+    assert(config->offered <= config->count);
     struct io_pool *pool = calloc(1, sizeof(*pool));
     if (pool == NULL) {
         return NULL;
@@ -51,12 +52,13 @@ struct io_pool *io_pool_make(struct io *io, const struct io_pool_config *config)
     pool->config = *config;
     pool->free = calloc(config->count, sizeof(*pool->free));
     pool->states = calloc(config->count, sizeof(*pool->states));
+    pool->touched = calloc(config->count, sizeof(*pool->touched));
     pool->base_len = (size_t)config->count * config->stride;
     /* pages come when they are first touched, so a generous count costs nothing until it is used */
     void *base =
         mmap(NULL, pool->base_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     pool->base = base == MAP_FAILED ? NULL : base;
-    if (pool->free == NULL || pool->states == NULL || pool->base == NULL) {
+    if (pool->free == NULL || pool->states == NULL || pool->touched == NULL || pool->base == NULL) {
         free_memory(pool);
         return NULL;
     }
@@ -64,7 +66,8 @@ struct io_pool *io_pool_make(struct io *io, const struct io_pool_config *config)
         pool->free[i] = config->count - 1 - i;
     }
     pool->free_count = config->count;
-    if (io->backend->pool_open != NULL && io->backend->pool_open(pool) < 0) {
+    pool->free_low = config->count;
+    if (config->offered > 0 && io->backend->pool_open != NULL && io->backend->pool_open(pool) < 0) {
         free_memory(pool);
         return NULL;
     }
@@ -80,7 +83,7 @@ void io_pool_free(struct io_pool *pool)
     assert(pool->op_count == 0 && pool->out_count == 0);
     assert(pool->free_count + pool->offered_count == pool->config.count);
     struct io *io = pool->io;
-    if (io->backend->pool_close != NULL) {
+    if (pool->config.offered > 0 && io->backend->pool_close != NULL) {
         io->backend->pool_close(pool);
     }
     remove_from_io(io, pool);
@@ -97,6 +100,13 @@ int io_pool_move_out(struct io_pool *pool, enum io_buffer_state state)
     uint32_t buffer = pool->free[--pool->free_count];
     assert(pool->states[buffer] == IO_BUFFER_FREE);
     pool->states[buffer] = (uint8_t)state;
+    if (pool->free_count < pool->free_low) {
+        pool->free_low = pool->free_count;
+    }
+    if (!pool->touched[buffer]) {
+        pool->touched[buffer] = true;
+        pool->touched_count++;
+    }
     if (state == IO_BUFFER_OFFERED) {
         pool->offered_count++;
     } else {
@@ -154,6 +164,30 @@ uint32_t io_pool_free_count(const struct io_pool *pool)
     return pool->free_count;
 }
 
+/* ---- memory ------------------------------------------------------------------------------- */
+
+bool io_pool_trimmable(const struct io_pool *pool)
+{
+    return pool->touched_count > pool->config.count - pool->free_count;
+}
+
+void io_pool_trim(struct io_pool *pool)
+{
+    /* the free list is a stack: what lies below its lowest level was not needed since last time */
+    for (uint32_t i = 0; i < pool->free_low; i++) {
+        uint32_t buffer = pool->free[i];
+        if (!pool->touched[buffer]) {
+            continue;
+        }
+        /* should it fail, the memory is only kept */
+        (void)madvise(pool->base + (size_t)buffer * pool->config.stride, pool->config.stride,
+                      MADV_DONTNEED);
+        pool->touched[buffer] = false;
+        pool->touched_count--;
+    }
+    pool->free_low = pool->free_count;
+}
+
 /* ---- notices ------------------------------------------------------------------------------ */
 
 void io_pool_on_refill(struct io_pool *pool, void (*fn)(void *ctx), void *ctx)
@@ -164,7 +198,7 @@ void io_pool_on_refill(struct io_pool *pool, void (*fn)(void *ctx), void *ctx)
 
 void io_pool_settle(struct io_pool *pool)
 {
-    if (pool->io->backend->pool_offer != NULL) {
+    if (pool->config.offered > 0 && pool->io->backend->pool_offer != NULL) {
         pool->io->backend->pool_offer(pool);
     }
     bool take = pool->starved_take && pool->free_count > 0;

@@ -15,11 +15,16 @@
 
 enum {
     SMALL_STRIDE = 4096,
-    /* cells keep cache lines and the kernel's pages apart from each other's */
-    DATA_STRIDE = CELL_HEADROOM + CELL_PAYLOAD + CELL_TAILROOM,
+    PAGE = 4096,
+    DATA_SIZE = CELL_HEADROOM + CELL_PAYLOAD + CELL_TAILROOM,
+    /* whole pages, so that a cell that is idle can give its memory back */
+    DATA_STRIDE = (DATA_SIZE + PAGE - 1) / PAGE * PAGE,
     LANDING_STRIDE = WORKER_LANDING_ROOM + WORKER_LANDING_SIZE,
     SIGNALS_MAX = 64,
 };
+
+/* how often buffers that a burst has touched and nobody needs any more give their memory back */
+#define TRIM_NS (INT64_C(200000000))
 
 static_assert((int)CELL_HEADROOM + (int)CELL_SMALL + (int)CELL_TAILROOM == (int)SMALL_STRIDE,
               "a small cell is its stride");
@@ -39,17 +44,13 @@ struct worker {
     struct io *io;
     struct io_pool *data_pool;
     struct io_pool *landing_pool;
+    struct io_pool *small_pool;
+    struct io_op trim_op;
     struct broker *broker;
     struct worker_config config;
 
     struct cell *data_cells;
-    uint8_t *small_block;
     struct cell *small_cells;
-    /* cells given back, the most recent first (it is still in the cache); those at or above
-     * small_fresh have never been touched */
-    struct cell *small_free;
-    uint32_t small_fresh;
-
     uint32_t *landing_holds;
 
     struct ask *asks;
@@ -69,6 +70,7 @@ struct worker {
 
     atomic_uint_least64_t signals;
     bool quit;
+    bool ending;
 };
 
 enum { ASK_NONE = UINT32_MAX };
@@ -189,17 +191,22 @@ static bool cells_make(struct worker *worker)
         .stride = LANDING_STRIDE,
         .offset = WORKER_LANDING_ROOM,
         .size = WORKER_LANDING_SIZE,
-        .offered = config->landings,
+        .offered = config->landings < WORKER_OFFERED_LANDINGS ? config->landings
+                                                              : WORKER_OFFERED_LANDINGS,
     };
     worker->landing_pool = io_pool_make(worker->io, &pool);
+    pool = (struct io_pool_config){
+        .count = config->small_cells,
+        .stride = SMALL_STRIDE,
+        .size = SMALL_STRIDE,
+    };
+    worker->small_pool = io_pool_make(worker->io, &pool);
     worker->data_cells = calloc(config->data_cells, sizeof(struct cell));
     worker->small_cells = calloc(config->small_cells, sizeof(struct cell));
     worker->landing_holds = calloc(config->landings, sizeof(uint32_t));
-    /* large enough that the allocator maps it: pages come with their first use */
-    worker->small_block = aligned_alloc(SMALL_STRIDE, (size_t)config->small_cells * SMALL_STRIDE);
     return worker->data_pool != NULL && worker->landing_pool != NULL &&
-           worker->data_cells != NULL && worker->small_cells != NULL &&
-           worker->landing_holds != NULL && worker->small_block != NULL;
+           worker->small_pool != NULL && worker->data_cells != NULL &&
+           worker->small_cells != NULL && worker->landing_holds != NULL;
 }
 
 static void cells_free(struct worker *worker)
@@ -210,10 +217,12 @@ static void cells_free(struct worker *worker)
     if (worker->landing_pool != NULL) {
         io_pool_free(worker->landing_pool);
     }
+    if (worker->small_pool != NULL) {
+        io_pool_free(worker->small_pool);
+    }
     free(worker->data_cells);
     free(worker->small_cells);
     free(worker->landing_holds);
-    free(worker->small_block);
 }
 
 struct io_pool *worker_data_pool(struct worker *worker)
@@ -227,7 +236,7 @@ struct cell *worker_cell_of(struct worker *worker, int buffer, size_t len)
     struct cell *cell = &worker->data_cells[buffer];
     *cell = (struct cell){
         .bytes = io_pool_at(worker->data_pool, buffer) - CELL_HEADROOM,
-        .size = DATA_STRIDE,
+        .size = DATA_SIZE,
         .start = CELL_HEADROOM,
         .end = CELL_HEADROOM + (uint32_t)len,
         .index = buffer,
@@ -259,23 +268,18 @@ size_t worker_cell_share(const struct worker *worker)
 
 static struct cell *small_take(struct worker *worker)
 {
-    struct cell *cell = worker->small_free;
-    uint32_t i;
-    if (cell != NULL) {
-        worker->small_free = cell->next;
-        i = (uint32_t)(cell - worker->small_cells);
-    } else if (worker->small_fresh < worker->config.small_cells) {
-        i = worker->small_fresh++;
-        cell = &worker->small_cells[i];
-    } else {
+    int buffer = io_pool_take(worker->small_pool);
+    if (buffer < 0) {
         return NULL;
     }
+    struct cell *cell = &worker->small_cells[buffer];
     *cell = (struct cell){
-        .bytes = worker->small_block + (size_t)i * SMALL_STRIDE,
+        .bytes = io_pool_at(worker->small_pool, buffer),
         .size = SMALL_STRIDE,
         .start = CELL_HEADROOM,
         .end = CELL_HEADROOM,
-        .index = -1,
+        /* below 0 to tell it from a data cell */
+        .index = -1 - buffer,
     };
     return cell;
 }
@@ -286,8 +290,7 @@ void worker_cell_give(struct worker *worker, struct cell *cell)
         worker->refilled = worker->waiting_count > 0;
         io_pool_give(worker->data_pool, cell->index);
     } else {
-        cell->next = worker->small_free;
-        worker->small_free = cell;
+        io_pool_give(worker->small_pool, -1 - cell->index);
     }
 }
 
@@ -466,6 +469,27 @@ static void take_signals(struct worker *worker)
     }
 }
 
+/* Ends when nothing is left to give back; the next use of a pool starts it again. */
+static void trim_done(struct io_op *op, int result, bool more)
+{
+    (void)more;
+    struct worker *worker = (struct worker *)((char *)op - offsetof(struct worker, trim_op));
+    if (result == 0) {
+        io_pool_trim(worker->data_pool);
+        io_pool_trim(worker->landing_pool);
+        io_pool_trim(worker->small_pool);
+    }
+}
+
+static void watch_pools(struct worker *worker)
+{
+    bool used = io_pool_trimmable(worker->data_pool) || io_pool_trimmable(worker->landing_pool) ||
+                io_pool_trimmable(worker->small_pool);
+    if (used && !worker->ending && !io_op_busy(&worker->trim_op)) {
+        io_timer(worker->io, &worker->trim_op, worker_now(worker) + TRIM_NS);
+    }
+}
+
 int worker_turn(struct worker *worker)
 {
     bool at_once = worker->dirty_first != NULL || worker->refilled;
@@ -477,6 +501,7 @@ int worker_turn(struct worker *worker)
     take_signals(worker);
     take_replies(worker);
     pump_dirty(worker);
+    watch_pools(worker);
     return 0;
 }
 
@@ -537,6 +562,7 @@ struct worker *worker_make(const struct worker_config *config, int *ret_error, c
     worker->asks_free = ASK_NONE;
     worker->dirty_last = &worker->dirty_first;
 
+    worker->trim_op.done = trim_done;
     worker->io = io_make(config->backend, ret_error, why, why_len);
     if (worker->io == NULL) {
         free(worker);
@@ -563,7 +589,11 @@ void worker_free(struct worker *worker)
     assert(worker->seats_count == 0);
     /* those whom signals concern are gone */
     worker->config.on_signal = NULL;
-    while (worker->strays > 0 && worker_turn(worker) == 0) {
+    worker->ending = true;
+    if (worker->io != NULL) {
+        io_cancel(worker->io, &worker->trim_op);
+    }
+    while ((worker->strays > 0 || io_op_busy(&worker->trim_op)) && worker_turn(worker) == 0) {
     }
     broker_free(worker->broker);
     cells_free(worker);

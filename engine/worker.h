@@ -41,13 +41,15 @@ enum {
     WORKER_DATA_CELLS = 2048,
     /* of these, what the kernel may fill by itself at once: its pool is a ring, so more of them
      * would only walk through more cache */
-    WORKER_OFFERED_CELLS = 256,
+    WORKER_OFFERED_CELLS = 64,
     /* never given to relays, so that control messages that need a large cell get one */
     WORKER_RESERVED_CELLS = 64,
     /* 4 KiB each, for control messages */
     WORKER_SMALL_CELLS = 8192,
     /* 256 KiB each */
     WORKER_LANDINGS = 16,
+    /* of these, what the kernel may fill by itself: together they stay within a core's L2 */
+    WORKER_OFFERED_LANDINGS = 4,
     WORKER_LANDING_SIZE = 256 * 1024,
     /* headroom of a landing buffer: the tail of the last one is put in front of the next */
     WORKER_LANDING_ROOM = 64 * 1024,

@@ -26,12 +26,9 @@ void case_connect_and_accept(enum io_backend_kind kind)
     acceptor.fds = fds;
     io_accept(io, &acceptor.op, listener);
     for (int i = 0; i < 3; i++) {
-        struct sockaddr_storage given = addr;
         int fd = sock_for_connect(AF_INET, NULL, 0);
         struct call connector = call_make(io);
-        io_connect(io, &connector.op, fd, (struct sockaddr *)&given, len);
-        /* the address was copied */
-        memset(&given, 0, sizeof(given));
+        io_connect(io, &connector.op, fd, (struct sockaddr *)&addr, len);
         turn_until(&connector, 1);
         cr_assert_eq(connector.result, 0);
         turn_dry(io);
