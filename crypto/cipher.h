@@ -62,13 +62,15 @@ void cipher_init(struct cipher *cipher, const struct cipher_spec *spec, const ui
                  const uint8_t *iv);
 void cipher_wipe(struct cipher *cipher);
 
-/* packet_length of the packet whose first 4 wire bytes are head. Not authenticated yet: bound it. */
+/* packet_length of the packet whose first 4 wire bytes are head. Not authenticated yet: bound
+ * it. */
 uint32_t cipher_peek(const struct cipher *cipher, uint32_t sequence,
                      const uint8_t head[CIPHER_LENGTH_LEN]);
 
 /*
  * Checks the tag behind packet[0..len) and then decrypts in place; len counts the 4 length bytes
- * and packet_length. False: nothing was decrypted, the packet is forged or damaged.
+ * and packet_length. False: nothing was decrypted, the packet is forged or damaged, and what is in
+ * it now is undefined.
  */
 __attribute__((warn_unused_result)) bool cipher_open(struct cipher *cipher, uint32_t sequence,
                                                      uint8_t *packet, size_t len);

@@ -27,11 +27,11 @@ enum {
 };
 
 enum broker_kind {
-    BROKER_RESOLVE,   /* host, port, family, passive -> addrs */
-    BROKER_SIGN_HOST, /* blob (the exchange hash) -> blob (signature in SSH form) */
-    BROKER_AUTHORIZE, /* user, blob (public key in SSH form), peer -> allowed, blob (options) */
+    BROKER_RESOLVE,    /* host, port, family, passive -> addrs */
+    BROKER_SIGN_HOST,  /* blob (the exchange hash) -> blob (signature in SSH form) */
+    BROKER_AUTHORIZE,  /* user, blob (public key in SSH form), peer -> allowed, blob (options) */
     BROKER_CHECK_HOST, /* blob (the server's host key in SSH form) -> allowed */
-    BROKER_SIGN_USER, /* identity, flags, blob (what to sign) -> blob (signature in SSH form) */
+    BROKER_SIGN_USER,  /* identity, flags, blob (what to sign) -> blob (signature in SSH form) */
 };
 
 struct broker_request {
@@ -60,7 +60,8 @@ struct broker_reply {
     char text[BROKER_TEXT_MAX];
     uint32_t addrs_count;
     struct sockaddr_storage addrs[BROKER_ADDRS_MAX];
-    /* AUTHORIZE: blob is the options text of the line that admits the key, for policy_from_options */
+    /* AUTHORIZE: blob is the options text of the line that admits the key, for
+     * policy_from_options */
     uint32_t blob_len;
     uint8_t blob[BROKER_BLOB_MAX];
 };

@@ -166,8 +166,8 @@ static void authorize(struct guest *guest, const struct session_event *event)
     guest->auth_signed = event->is_signed;
     struct broker_request *request = make_request(guest, BROKER_AUTHORIZE, event);
     if (request != NULL && strlen(event->text) < sizeof(request->user)) {
-        strcpy(request->user, event->text);
-        strcpy(guest->user, event->text);
+        snprintf(request->user, sizeof(request->user), "%s", event->text);
+        snprintf(guest->user, sizeof(guest->user), "%s", event->text);
         guest->auth_ticket = worker_ask(guest->worker, request, authorized, guest);
     }
     free(request);

@@ -234,14 +234,27 @@ void transport_release_held(struct transport *t)
 static void fail_version(struct transport *t, enum err err)
 {
     /* shows what came instead, so that a wrong port explains itself */
-    char words[LIMIT_TEXT];
+    const struct version_in *version = &t->peer_version;
+    const char *said = version->stray[0] != '\0' ? version->stray : version->line;
+    char words[2 * LIMIT_TEXT];
     struct text text = text_make(words, sizeof words);
     text_add(&text, err_text(err));
-    if (t->peer_version.line[0] != '\0') {
+    if (said[0] != '\0') {
         text_add(&text, "; it said: ");
-        text_add(&text, t->peer_version.line);
+        text_add(&text, said);
     }
     transport_fail(t, err, words);
+}
+
+void transport_eof(struct transport *t)
+{
+    bool strayed = t->stage == STAGE_VERSION &&
+                   (t->peer_version.stray[0] != '\0' || t->peer_version.line_len > 0);
+    if (strayed) {
+        fail_version(t, ERR_VERSION);
+    } else {
+        transport_fail(t, ERR_EOF, NULL);
+    }
 }
 
 static size_t take_version(struct transport *t, const uint8_t *bytes, size_t len)

@@ -93,6 +93,8 @@ void transport_end(struct transport *t);
  */
 bool transport_take(struct transport *t, uint8_t *bytes, size_t len, size_t *ret_used,
                     struct packet *ret_packet);
+/* The peer closed its side. */
+void transport_eof(struct transport *t);
 /* The exchange waits for one of our own answers. */
 bool transport_waits(const struct transport *t);
 

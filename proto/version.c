@@ -24,6 +24,9 @@ static enum err judge_line(struct version_in *in)
         bool ours = starts_with(in->line, "SSH-2.0-") || starts_with(in->line, "SSH-1.99-");
         return ours ? ERR_OK : ERR_VERSION;
     }
+    if (in->lines_before == 0) {
+        memcpy(in->stray, in->line, len + 1);
+    }
     if (!in->lines_before_allowed) {
         return ERR_VERSION;
     }

@@ -21,6 +21,8 @@ struct version_in {
     uint32_t line_len;
     /* the line without CR LF, as it enters the exchange hash; NUL-terminated */
     char line[LIMIT_VERSION_LINE + 1];
+    /* the first line that was none, cut; it tells what else the peer is */
+    char stray[LIMIT_VERSION_LINE + 1];
 };
 
 /*
