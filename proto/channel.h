@@ -4,7 +4,7 @@
  *     FREE --our open--> ASKED --confirmation--> OPEN --CLOSE out and CLOSE in--> FREE
  *       \                  \---failure--> FREE     ^
  *        --peer's open--> OFFERED --we confirm-----+
- *                            \-----we refuse--> FREE
+ *                            \-----we refuse--> FREE, or REFUSED until that can be said
  *
  *     in OPEN, each way on its own:   data ... EOF ... CLOSE      (CLOSE without EOF is legal)
  *
@@ -21,7 +21,13 @@
 #include "proto/err.h"
 #include "proto/limits.h"
 
-enum channel_state { CHANNEL_FREE, CHANNEL_ASKED, CHANNEL_OFFERED, CHANNEL_OPEN };
+enum channel_state {
+    CHANNEL_FREE,
+    CHANNEL_ASKED,
+    CHANNEL_OFFERED,
+    CHANNEL_OPEN,
+    CHANNEL_REFUSED,
+};
 
 struct channel {
     void *owner;
@@ -39,6 +45,8 @@ struct channel {
     uint32_t next;
 
     uint8_t state;
+    /* REFUSED: the reason, RFC 4254 5.1 */
+    uint8_t refusal;
     bool eof_in, eof_out;
     bool close_in, close_out;
     bool due_adjust, due_eof, due_close;

@@ -140,9 +140,27 @@ static bool say_plain(struct mux *mux, enum msg message, const struct channel *c
     return transport_commit(mux->transport, &out);
 }
 
+static bool say_refusal(struct mux *mux, const struct channel *channel, const char *text)
+{
+    struct wire_out out =
+        transport_begin(mux->transport, MSG_CHANNEL_OPEN_FAILURE, 32 + strlen(text));
+    if (out.failed) {
+        return false;
+    }
+    wire_put_u32(&out, channel->remote);
+    wire_put_u32(&out, channel->refusal);
+    wire_put_text(&out, text);
+    wire_put_text(&out, "");
+    return transport_commit(mux->transport, &out);
+}
+
 /* Says all that is due for one channel; false: no room, it stays dirty. */
 static bool say_due(struct mux *mux, struct channel *channel)
 {
+    if (channel->state == CHANNEL_REFUSED) {
+        /* the words did not wait with it, only the reason */
+        return say_refusal(mux, channel, "");
+    }
     if (channel->due_adjust && !channel->due_close) {
         if (!say_adjust(mux, channel)) {
             return false;
@@ -166,10 +184,14 @@ static bool say_due(struct mux *mux, struct channel *channel)
     return true;
 }
 
+static bool has_room(const struct mux *mux)
+{
+    return transport_may_send(mux->transport) && mux->transport->queue.bytes < LIMIT_QUEUE_HIGH;
+}
+
 void mux_flush(struct mux *mux)
 {
-    while (mux->dirty_first != MUX_NONE && transport_may_send(mux->transport) &&
-           mux->transport->queue.bytes < LIMIT_QUEUE_HIGH) {
+    while (mux->dirty_first != MUX_NONE && has_room(mux)) {
         uint32_t id = mux->dirty_first;
         struct channel *channel = slot(mux, id);
         if (!say_due(mux, channel)) {
@@ -181,7 +203,8 @@ void mux_flush(struct mux *mux)
         }
         channel->dirty = false;
         channel->next = MUX_NONE;
-        if (channel->close_in && channel->close_out) {
+        bool closed = channel->close_in && channel->close_out;
+        if (closed || channel->state == CHANNEL_REFUSED) {
             mux_slot_free(mux, id);
         }
     }
@@ -313,14 +336,15 @@ void mux_refuse(struct mux *mux, uint32_t id, enum open_failure reason, const ch
     if (channel == NULL || channel->state != CHANNEL_OFFERED) {
         return;
     }
-    struct wire_out out =
-        transport_begin(mux->transport, MSG_CHANNEL_OPEN_FAILURE, 32 + strlen(text));
-    wire_put_u32(&out, channel->remote);
-    wire_put_u32(&out, reason);
-    wire_put_text(&out, text);
-    wire_put_text(&out, "");
-    mux_slot_free(mux, id);
-    transport_commit(mux->transport, &out);
+    channel->refusal = (uint8_t)reason;
+    if (has_room(mux) && say_refusal(mux, channel, text)) {
+        mux_slot_free(mux, id);
+        return;
+    }
+    /* the slot waits with it: opens that are refused can't pile up without a bound */
+    channel->state = CHANNEL_REFUSED;
+    channel->owner = NULL;
+    mark_dirty(mux, id);
 }
 
 /* ---- data ---------------------------------------------------------------------------------- */

@@ -123,13 +123,15 @@ void mux_global_ping(struct mux *mux)
     if (t->stage != STAGE_OPEN || mux->ping_sent || mux->requests_sent >= LIMIT_REQUESTS_SENT) {
         return;
     }
-    struct wire_out out;
+    struct wire_out out = transport_begin(t, t->peer_pings ? MSG_PING : MSG_GLOBAL_REQUEST, 64);
+    if (out.failed) {
+        /* no room: the next one will do, or the peer speaks by itself */
+        return;
+    }
     if (t->peer_pings) {
-        out = transport_begin(t, MSG_PING, 16);
         wire_put_text(&out, "");
         mux->ping_sent = true;
     } else {
-        out = transport_begin(t, MSG_GLOBAL_REQUEST, 64);
         wire_put_text(&out, "keepalive@openssh.com");
         wire_put_bool(&out, true);
         mux->requests_sent++;

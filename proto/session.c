@@ -29,11 +29,23 @@ struct session {
     /* when the peer is asked for a sign of life, and how often it was without one coming */
     int64_t alive_at;
     uint32_t unanswered;
+    /* our own user has just answered: the peer's time begins now */
+    bool restart_clocks;
 };
 
 static bool is_client(const struct session *session)
 {
     return session->config.role == SESSION_CLIENT;
+}
+
+static void set_now(struct session *session, int64_t now)
+{
+    session->transport.now = now;
+    if (session->restart_clocks) {
+        session->restart_clocks = false;
+        session->started = now;
+        session->transport.kex_started = now;
+    }
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */
@@ -88,7 +100,7 @@ void session_rest(struct session *session, uint8_t **ret_bytes, size_t *ret_len)
 
 void session_feed_eof(struct session *session)
 {
-    transport_fail(&session->transport, ERR_EOF, NULL);
+    transport_eof(&session->transport);
 }
 
 bool session_stalled(const struct session *session)
@@ -161,7 +173,7 @@ static bool step(struct session *session)
 
 bool session_next(struct session *session, int64_t now, struct session_event *ret_event)
 {
-    session->transport.now = now;
+    set_now(session, now);
     while (!events_pop(&session->events, ret_event)) {
         if (!step(session)) {
             return events_pop(&session->events, ret_event);
@@ -175,7 +187,7 @@ bool session_next(struct session *session, int64_t now, struct session_event *re
 int session_output(struct session *session, int64_t now, struct iovec *iov, int max)
 {
     struct transport *t = &session->transport;
-    t->now = now;
+    set_now(session, now);
     transport_kex_begin_if_due(t);
     if (transport_may_send(t)) {
         replies_flush(&session->replies);
@@ -224,8 +236,11 @@ static struct clock next_fault(const struct session *session)
                 t->step != KEX_VERDICT,
             session->started + config->connect_ns,
             "the server did not finish the key exchange in time");
-    /* a question to our own user has no deadline of ours */
-    earlier(&clock, t->stage != STAGE_VERSION && t->step != KEX_NONE && t->step != KEX_VERDICT,
+    /* a question to our own user has no deadline of ours; the client's user is asked within the
+     * server's login time, where there is one */
+    bool in_login = !is_client(session) && !t->first_done && config->login_ns != 0;
+    earlier(&clock,
+            t->stage != STAGE_VERSION && t->step != KEX_NONE && t->step != KEX_VERDICT && !in_login,
             t->kex_started + LIMIT_KEX_NS, "the key exchange took too long");
     return clock;
 }
@@ -251,7 +266,7 @@ int64_t session_deadline(const struct session *session)
 void session_tick(struct session *session, int64_t now)
 {
     struct transport *t = &session->transport;
-    t->now = now;
+    set_now(session, now);
     struct clock clock = next_fault(session);
     if (clock.at <= now) {
         transport_fail(t, ERR_TIMEOUT, clock.fault);
@@ -273,6 +288,7 @@ void session_tick(struct session *session, int64_t now)
 
 void session_hostkey_verdict(struct session *session, bool accepted)
 {
+    session->restart_clocks |= session->transport.step == KEX_VERDICT;
     transport_kex_verdict(&session->transport, accepted);
 }
 
