@@ -41,6 +41,10 @@ enum {
     /* failed requests (OpenSSH MaxAuthTries) and all requests of one login */
     LIMIT_AUTH_FAILURES = 6,
     LIMIT_AUTH_REQUESTS = 20,
+    /* unknown messages, and key exchanges beside the first, that a peer may begin before the login:
+     * no honest one needs any */
+    LIMIT_EARLY_UNKNOWN = 64,
+    LIMIT_EARLY_REKEYS = 4,
     /* banner text shown to the user */
     LIMIT_BANNER = 16384,
 

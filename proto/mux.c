@@ -215,7 +215,8 @@ void mux_flush(struct mux *mux)
 uint32_t mux_open(struct mux *mux, const char *host, uint16_t port, const char *originator,
                   uint16_t originator_port, void *owner)
 {
-    if (mux->transport->stage != STAGE_OPEN || strlen(host) > LIMIT_HOST) {
+    bool client = mux->transport->config->role == SESSION_CLIENT;
+    if (!client || mux->transport->stage != STAGE_OPEN || strlen(host) > LIMIT_HOST) {
         return MUX_NONE;
     }
     uint32_t id = mux_slot_take(mux, CHANNEL_ASKED, owner);

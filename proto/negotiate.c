@@ -64,6 +64,8 @@ static void put_kex_list(const struct session_config *config, bool first, struct
         text_add(&text, strict_server);
     }
     wire_put_text(out, list);
+    /* a list that was cut would lose the strict marker: no list at all then */
+    out->failed = out->failed || text.len == sizeof list - 1;
 }
 
 void negotiate_offer(const struct session_config *config, bool first, struct wire_out *out)

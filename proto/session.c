@@ -29,6 +29,8 @@ struct session {
     /* when the peer is asked for a sign of life, and how often it was without one coming */
     int64_t alive_at;
     uint32_t unanswered;
+    /* messages without meaning to us before the login */
+    uint32_t unknown;
     /* our own user has just answered: the peer's time begins now */
     bool restart_clocks;
 };
@@ -114,8 +116,14 @@ bool session_stalled(const struct session *session)
     return transport_waits(t) || session->server.waiting || session->mux.proving || full;
 }
 
+/* Before the login nobody has a reason to send many messages that we don't know. */
 static void answer_unimplemented(struct session *session, uint32_t sequence)
 {
+    if (session->transport.stage != STAGE_OPEN && ++session->unknown > LIMIT_EARLY_UNKNOWN) {
+        transport_fail(&session->transport, ERR_FLOOD,
+                       "too many unknown messages before the login");
+        return;
+    }
     uint8_t payload[5];
     struct wire_out out = wire_out_make(payload, sizeof payload);
     wire_put_u8(&out, MSG_UNIMPLEMENTED);
@@ -191,6 +199,9 @@ int session_output(struct session *session, int64_t now, struct iovec *iov, int 
     transport_kex_begin_if_due(t);
     if (transport_may_send(t)) {
         replies_flush(&session->replies);
+    }
+    /* only behind all answers: a CLOSE must not overtake the answer to a request of its channel */
+    if (session->replies.len == 0) {
         mux_flush(&session->mux);
     }
     return outq_gather(&t->queue, iov, max);
@@ -273,7 +284,8 @@ void session_tick(struct session *session, int64_t now)
         return;
     }
     if (alive_runs(session) && session->alive_at <= now) {
-        if (session->unanswered >= session->config.alive_max) {
+        uint32_t max = session->config.alive_max;
+        if (max != SESSION_ALIVE_FOREVER && session->unanswered >= max) {
             transport_fail(t, ERR_TIMEOUT, "the peer does not answer keepalive requests");
             return;
         }

@@ -36,12 +36,15 @@ struct session;
 
 enum session_role { SESSION_CLIENT, SESSION_SERVER };
 
-/* Where growing tables come from. NULL from take: the request at hand is refused, no more. */
+/* Where growing tables come from. NULL from take: the request at hand is refused; only an answer
+ * that must be kept and can't be ends the session. */
 struct session_memory {
     void *(*take)(void *ctx, size_t size);
     void (*give)(void *ctx, void *block, size_t size);
     void *ctx;
 };
+
+#define SESSION_ALIVE_FOREVER UINT32_MAX
 
 /* Everything a session is told at its start; strings and blobs must live as long as the session. */
 struct session_config {
@@ -65,7 +68,8 @@ struct session_config {
     uint64_t rekey_bytes;
     int64_t rekey_ns;
 
-    /* keepalive requests after this much silence (0: none), and how many may stay unanswered */
+    /* keepalive requests after this much silence (0: none), and how many may stay unanswered
+     * (SESSION_ALIVE_FOREVER: any number) */
     int64_t alive_ns;
     uint32_t alive_max;
 
@@ -138,7 +142,7 @@ enum session_event_kind {
     SESSION_EV_AUTH_REQUEST, /* server: may user log in with this key? session_auth_verdict */
     SESSION_EV_AUTH_OK,      /* both: channels may be opened now */
     SESSION_EV_AUTH_FAILED,  /* server: one try failed, for the log: text is the user */
-    SESSION_EV_BANNER,       /* client: text, bytes as sent, to be escaped */
+    SESSION_EV_BANNER,       /* client: blob, bytes as sent, to be escaped */
     SESSION_EV_OPEN,         /* server: the peer wants a channel: confirm or refuse it */
     SESSION_EV_CONFIRMED,    /* our channel is open */
     SESSION_EV_REFUSED,      /* our channel was refused: code, text; its id is gone */

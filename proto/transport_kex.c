@@ -106,6 +106,11 @@ static void send_share(struct transport *t)
 
 void transport_kex_take_init(struct transport *t, struct slice payload, uint32_t sequence)
 {
+    bool early = t->first_done && t->stage != STAGE_OPEN;
+    if (early && t->stats.rekeys >= LIMIT_EARLY_REKEYS) {
+        transport_fail(t, ERR_FLOOD, "too many key exchanges before the login");
+        return;
+    }
     if (t->step == KEX_NONE) {
         transport_kex_begin(t);
     }

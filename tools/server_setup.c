@@ -88,7 +88,9 @@ struct server_config server_setup_config(const struct server_setup *setup,
                 .rekey_bytes = options->rekey.bytes,
                 .rekey_ns = options->rekey.seconds * second,
                 .alive_ns = options->alive_interval * second,
-                .alive_max = (uint32_t)options->alive_count_max,
+                /* sshd_config(5): a count of 0 disables the end */
+                .alive_max = options->alive_count_max == 0 ? SESSION_ALIVE_FOREVER
+                                                           : (uint32_t)options->alive_count_max,
                 .banner = setup->banner.text,
                 .auth_tries_max = (uint32_t)options->auth_tries_max,
                 .login_ns = options->login_grace * second,
