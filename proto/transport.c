@@ -56,6 +56,8 @@ void transport_end(struct transport *t)
 {
     drop_held(t);
     outq_clear(&t->queue);
+    cipher_wipe(&t->in.cipher);
+    cipher_wipe(&t->out.cipher);
     secret_wipe(t, sizeof *t);
 }
 
