@@ -1,5 +1,7 @@
 /*
- * The table of packet ciphers in our order of preference, and the one way into its rows.
+ * The tables of packet ciphers in our order of preference, and the one way into their rows.
+ *
+ * libsodium's rows are listed here, libcrypto's where they are made. One table is shown at a time.
  */
 #include "crypto/cipher.h"
 
@@ -21,8 +23,23 @@ static const struct row rows[] = {
 
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
 
+static bool libcrypto_shown;
+
+void cipher_show_libcrypto(bool show)
+{
+    libcrypto_shown = show;
+}
+
+bool cipher_shows_libcrypto(void)
+{
+    return libcrypto_shown;
+}
+
 const struct cipher_spec *cipher_at(size_t index)
 {
+    if (libcrypto_shown) {
+        return cipher_libcrypto_at(index);
+    }
     for (size_t i = 0; i < ROWS; i++) {
         if (!rows[i].runs()) {
             continue;
@@ -46,16 +63,23 @@ const struct cipher_spec *cipher_find(const char *name, size_t name_len)
     return NULL;
 }
 
-void cipher_init(struct cipher *cipher, const struct cipher_spec *spec, const uint8_t *key,
+bool cipher_init(struct cipher *cipher, const struct cipher_spec *spec, const uint8_t *key,
                  const uint8_t *iv)
 {
     assert(spec->iv_len == 0 || iv != NULL);
     cipher->spec = spec;
-    spec->init(cipher->state, key, iv);
+    if (!spec->init(cipher->state, key, iv)) {
+        secret_wipe(cipher, sizeof(*cipher));
+        return false;
+    }
+    return true;
 }
 
 void cipher_wipe(struct cipher *cipher)
 {
+    if (cipher->spec != NULL && cipher->spec->wipe != NULL) {
+        cipher->spec->wipe(cipher->state);
+    }
     secret_wipe(cipher, sizeof(*cipher));
 }
 

@@ -9,7 +9,8 @@
  * chacha20-poly1305@openssh.com (draft-ietf-sshm-chacha20-poly1305) encrypts the length under a
  * key of its own and takes its nonce from the packet's sequence number. aes256-gcm@openssh.com
  * (RFC 5647, OpenSSH PROTOCOL 1.6) leaves the length in clear as additional data and counts
- * its own invocations inside the IV. Both are rows of one table, so a second provider is more rows.
+ * its own invocations inside the IV; aes128-gcm@openssh.com is the same with a shorter key. Each is
+ * a row of a table, and each provider (see provider.h) has such a table.
  */
 #ifndef CULVERT_CRYPTO_CIPHER_H
 #define CULVERT_CRYPTO_CIPHER_H
@@ -38,14 +39,16 @@ struct cipher_spec {
     uint64_t rekey_bytes;
     /* unsafe with a peer that lacks strict key exchange (CVE-2023-48795) */
     bool needs_strict_kex;
-    /* private: the provider's calls */
-    void (*init)(void *state, const uint8_t *key, const uint8_t *iv);
+    /* private: the provider's calls; wipe frees, and may be NULL */
+    bool (*init)(void *state, const uint8_t *key, const uint8_t *iv);
+    void (*wipe)(void *state);
     uint32_t (*peek)(const void *state, uint32_t sequence, const uint8_t *head);
     bool (*open)(void *state, uint32_t sequence, uint8_t *packet, size_t len);
     void (*seal)(void *state, uint32_t sequence, uint8_t *packet, size_t len);
 };
 
-/* One direction's cipher with its keys. The owner calls cipher_wipe. */
+/* One direction's cipher with its keys, either to seal or to open. The owner calls cipher_wipe; it
+ * may be moved, but only one copy of it may live on. */
 struct cipher {
     const struct cipher_spec *spec;
     _Alignas(64) uint8_t state[CIPHER_STATE_LEN];
@@ -57,9 +60,14 @@ const struct cipher_spec *cipher_find(const char *name, size_t name_len);
 /* Row by position in our order of preference, NULL past the end; only rows this machine runs. */
 const struct cipher_spec *cipher_at(size_t index);
 
-/* key has spec->key_len bytes, iv spec->iv_len (may be NULL when 0). */
-void cipher_init(struct cipher *cipher, const struct cipher_spec *spec, const uint8_t *key,
-                 const uint8_t *iv);
+/*
+ * key has spec->key_len bytes, iv spec->iv_len (may be NULL when 0). What cipher held before is
+ * overwritten: wipe it first. False: no memory, and cipher is as after cipher_wipe.
+ */
+__attribute__((warn_unused_result)) bool cipher_init(struct cipher *cipher,
+                                                     const struct cipher_spec *spec,
+                                                     const uint8_t *key, const uint8_t *iv);
+/* Frees and zeroes. A zeroed cipher may be wiped, so it may be wiped twice. */
 void cipher_wipe(struct cipher *cipher);
 
 /* packet_length of the packet whose first 4 wire bytes are head. Not authenticated yet: bound
@@ -69,8 +77,8 @@ uint32_t cipher_peek(const struct cipher *cipher, uint32_t sequence,
 
 /*
  * Checks the tag behind packet[0..len) and then decrypts in place; len counts the 4 length bytes
- * and packet_length. False: nothing was decrypted, the packet is forged or damaged, and what is in
- * it now is undefined.
+ * and packet_length. False: the packet is forged or damaged, nothing in it is clear text now, and
+ * its bytes are undefined. The next packet can be opened as if this one had not been there.
  */
 __attribute__((warn_unused_result)) bool cipher_open(struct cipher *cipher, uint32_t sequence,
                                                      uint8_t *packet, size_t len);

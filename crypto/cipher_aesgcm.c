@@ -36,11 +36,12 @@ static void nonce_next(uint8_t nonce[IV_LEN])
     }
 }
 
-static void aesgcm_init(void *state, const uint8_t *key, const uint8_t *iv)
+static bool aesgcm_init(void *state, const uint8_t *key, const uint8_t *iv)
 {
     struct state *self = (struct state *)state;
     crypto_aead_aes256gcm_beforenm(&self->key, key);
     memcpy(self->nonce, iv, IV_LEN);
+    return true;
 }
 
 static uint32_t aesgcm_peek(const void *state, uint32_t sequence, const uint8_t *head)

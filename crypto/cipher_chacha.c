@@ -33,11 +33,6 @@ enum {
     BATCH_BLOCKS = 8,
 };
 
-struct keys {
-    uint8_t body[KEY_LEN];
-    uint8_t header[KEY_LEN];
-};
-
 /* What one packet needs; it holds secrets: wipe it. */
 struct run {
     uint8_t nonce[8];
@@ -45,7 +40,7 @@ struct run {
     _Alignas(64) uint8_t stream[BATCH];
 };
 
-static_assert(sizeof(struct keys) <= CIPHER_STATE_LEN, "the keys fit the state");
+static_assert(sizeof(struct cipher_chacha_keys) <= CIPHER_STATE_LEN, "the keys fit the state");
 static_assert((int)crypto_onetimeauth_poly1305_KEYBYTES == (int)KEY_LEN, "Poly1305 key");
 static_assert((int)crypto_onetimeauth_poly1305_BYTES == (int)TAG_LEN, "Poly1305 tag");
 
@@ -91,7 +86,8 @@ static void xor_bytes(uint8_t *bytes, const uint8_t *stream, size_t len)
 }
 
 /* Makes len bytes of key stream or somewhat more, from the numbered block on. */
-static void stream_make(struct run *run, const struct keys *keys, uint64_t block, size_t len)
+static void stream_make(struct run *run, const struct cipher_chacha_keys *keys, uint64_t block,
+                        size_t len)
 {
     static const uint8_t zeros[BATCH];
     size_t batch = len <= BLOCK ? BLOCK : len <= BATCH_SMALL ? BATCH_SMALL : BATCH;
@@ -100,14 +96,16 @@ static void stream_make(struct run *run, const struct keys *keys, uint64_t block
 }
 
 /* Block 0 with the tag's key, and with it the stream for the start of a body of len bytes. */
-static void run_start(struct run *run, const struct keys *keys, uint32_t sequence, size_t len)
+static void run_start(struct run *run, const struct cipher_chacha_keys *keys, uint32_t sequence,
+                      size_t len)
 {
     nonce_set(run->nonce, sequence);
     stream_make(run, keys, 0, min_size(BLOCK + len, BATCH));
     memcpy(run->tag_key, run->stream, KEY_LEN);
 }
 
-static void body_xor(struct run *run, const struct keys *keys, uint8_t *body, size_t len)
+static void body_xor(struct run *run, const struct cipher_chacha_keys *keys, uint8_t *body,
+                     size_t len)
 {
     size_t first = min_size(len, BATCH - BLOCK);
     xor_bytes(body, run->stream + BLOCK, first);
@@ -131,15 +129,16 @@ static void body_xor(struct run *run, const struct keys *keys, uint8_t *body, si
     }
 }
 
-static void chacha_init(void *state, const uint8_t *key, const uint8_t *iv)
+static bool chacha_init(void *state, const uint8_t *key, const uint8_t *iv)
 {
     (void)iv;
-    memcpy(state, key, sizeof(struct keys));
+    memcpy(state, key, sizeof(struct cipher_chacha_keys));
+    return true;
 }
 
 static uint32_t chacha_peek(const void *state, uint32_t sequence, const uint8_t *head)
 {
-    const struct keys *keys = (const struct keys *)state;
+    const struct cipher_chacha_keys *keys = (const struct cipher_chacha_keys *)state;
     uint8_t nonce[8];
     uint8_t clear[CIPHER_LENGTH_LEN];
 
@@ -150,7 +149,7 @@ static uint32_t chacha_peek(const void *state, uint32_t sequence, const uint8_t 
 
 static void chacha_seal(void *state, uint32_t sequence, uint8_t *packet, size_t len)
 {
-    const struct keys *keys = (const struct keys *)state;
+    const struct cipher_chacha_keys *keys = (const struct cipher_chacha_keys *)state;
     uint8_t *body = packet + CIPHER_LENGTH_LEN;
     size_t body_len = len - CIPHER_LENGTH_LEN;
     struct run run;
@@ -164,7 +163,7 @@ static void chacha_seal(void *state, uint32_t sequence, uint8_t *packet, size_t 
 
 static bool chacha_open(void *state, uint32_t sequence, uint8_t *packet, size_t len)
 {
-    const struct keys *keys = (const struct keys *)state;
+    const struct cipher_chacha_keys *keys = (const struct cipher_chacha_keys *)state;
     uint8_t *body = packet + CIPHER_LENGTH_LEN;
     size_t body_len = len - CIPHER_LENGTH_LEN;
     struct run run;
@@ -187,7 +186,7 @@ bool cipher_chacha_runs(void)
 
 const struct cipher_spec cipher_chacha_spec = {
     .name = "chacha20-poly1305@openssh.com",
-    .key_len = sizeof(struct keys),
+    .key_len = sizeof(struct cipher_chacha_keys),
     .iv_len = 0,
     .tag_len = TAG_LEN,
     .block_len = 8,

@@ -30,7 +30,7 @@ static struct program {
     struct worker *worker;
     struct client *client;
     int attempts_left, signals, status;
-    bool again;
+    bool again, ready;
 } program = {.daemon.ready_fd = -1, .status = STATUS_FAILED};
 
 /* ---- the broker's questions ---------------------------------------------------------------- */
@@ -56,6 +56,8 @@ static void on_signal(void *ctx, int number)
     known_hosts_file_cancel(&self->known_hosts);
     self->signals++;
     if (self->signals > 1) {
+        /* asked twice (a process group often is): at once, and no failure either */
+        self->status = self->ready ? 0 : STATUS_FAILED;
         worker_quit(self->worker);
     } else if (self->client != NULL) {
         client_stop(self->client);
@@ -76,7 +78,9 @@ static void on_banner(void *ctx, const char *text)
 
 static void on_ready(void *ctx)
 {
-    daemon_ready(&((struct program *)ctx)->daemon);
+    struct program *self = ctx;
+    self->ready = true;
+    daemon_ready(&self->daemon);
 }
 
 static void on_end(void *ctx, const struct client_end *end)
