@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "crypto/secret.h"
+
 /* Plain packets are padded to 8 bytes, their length field counted (RFC 4253 6). */
 enum { PLAIN_BLOCK = 8 };
 
@@ -27,16 +29,22 @@ static bool keyed(const struct packet_way *way)
     return way->cipher.spec != NULL;
 }
 
-void packet_rekey(struct packet_way *way, const struct cipher_spec *spec, const uint8_t *key,
+bool packet_rekey(struct packet_way *way, const struct cipher_spec *spec, const uint8_t *key,
                   const uint8_t *iv, bool reset_sequence)
 {
+    struct cipher next;
+    if (!cipher_init(&next, spec, key, iv)) {
+        return false;
+    }
     cipher_wipe(&way->cipher);
-    cipher_init(&way->cipher, spec, key, iv);
+    way->cipher = next;
+    secret_wipe(&next, sizeof next);
     way->packets = 0;
     way->bytes = 0;
     if (reset_sequence) {
         way->sequence = 0;
     }
+    return true;
 }
 
 static void count(struct packet_way *way, size_t wire_len)

@@ -29,9 +29,12 @@ struct packet_way {
     struct cipher cipher;
 };
 
-/* New keys from here on; reset_sequence under strict key exchange. */
-void packet_rekey(struct packet_way *way, const struct cipher_spec *spec, const uint8_t *key,
-                  const uint8_t *iv, bool reset_sequence);
+/* New keys from here on; reset_sequence under strict key exchange. False: out of memory, the old
+ * keys stay. */
+__attribute__((warn_unused_result)) bool packet_rekey(struct packet_way *way,
+                                                      const struct cipher_spec *spec,
+                                                      const uint8_t *key, const uint8_t *iv,
+                                                      bool reset_sequence);
 
 struct packet {
     uint8_t *payload;

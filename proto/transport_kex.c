@@ -183,9 +183,13 @@ static void send_newkeys(struct transport *t)
     t->next_in.spec = t->chosen.in;
     derive(t, is_client(t), &next_out);
     derive(t, !is_client(t), &t->next_in);
-    packet_rekey(&t->out, next_out.spec, next_out.key, next_out.iv, t->strict);
+    bool keyed = packet_rekey(&t->out, next_out.spec, next_out.key, next_out.iv, t->strict);
     secret_wipe(&next_out, sizeof next_out);
     kex_wipe(&t->kex);
+    if (!keyed) {
+        transport_fail(t, ERR_MEMORY, NULL);
+        return;
+    }
     t->step = KEX_AWAIT;
     if (!t->first_done && !is_client(t) && t->peer_ext_info) {
         /* the first packet under the first keys (RFC 8308 2.4) */
@@ -204,8 +208,12 @@ void transport_kex_take_newkeys(struct transport *t, struct slice payload)
         return;
     }
     bool first = !t->first_done;
-    packet_rekey(&t->in, t->next_in.spec, t->next_in.key, t->next_in.iv, t->strict);
+    bool keyed = packet_rekey(&t->in, t->next_in.spec, t->next_in.key, t->next_in.iv, t->strict);
     secret_wipe(&t->next_in, sizeof t->next_in);
+    if (!keyed) {
+        transport_fail(t, ERR_MEMORY, NULL);
+        return;
+    }
     t->step = KEX_NONE;
     t->first_done = true;
     t->keys_since = t->now;

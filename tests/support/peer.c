@@ -23,6 +23,8 @@ void peer_make(struct peer *peer, struct end *end, const struct peer_plan *plan)
 
 void peer_free(struct peer *peer)
 {
+    cipher_wipe(&peer->in.cipher);
+    cipher_wipe(&peer->out.cipher);
     bytes_free(&peer->wire);
     bytes_free(&peer->payload);
     bytes_free(&peer->version);
@@ -128,7 +130,9 @@ static void rekey(struct peer *peer, struct packet_way *way, bool to_server)
     uint8_t iv[CIPHER_IV_MAX];
     kex_derive(&peer->kex, id, to_server ? 'C' : 'D', key, spec->key_len);
     kex_derive(&peer->kex, id, to_server ? 'A' : 'B', iv, spec->iv_len);
-    packet_rekey(way, spec, key, iv, peer->strict);
+    bool keyed = packet_rekey(way, spec, key, iv, peer->strict);
+    assert(keyed);
+    (void)keyed;
 }
 
 bool peer_next(struct peer *peer)
