@@ -17,6 +17,10 @@
 enum {
     /* lookups can hang for as long as a resolver likes; signatures and keys must get through */
     LOOKUPS_MAX = BROKER_THREADS_MAX - 4,
+    /* lookups that wait: whoever asks for more must not use up the places of signatures and keys */
+    LOOKUPS_QUEUE_MAX = BROKER_QUEUE_MAX / 2,
+    /* of one asker at once, so that its dead names leave threads for others */
+    LOOKUPS_PER_ASKER = 8,
     STACK_SIZE = 256 * 1024,
     IDLE_SECONDS = 10,
 };
@@ -49,6 +53,8 @@ struct broker {
     unsigned threads;
     unsigned idle;
     unsigned looking;
+    /* who they are for */
+    uint64_t askers[BROKER_THREADS_MAX];
     bool stopping;
 };
 
@@ -169,23 +175,76 @@ static void handle(const struct broker *broker, const struct broker_request *req
     assert(reply->blob_len <= BROKER_BLOB_MAX);
 }
 
+static struct job *queue_remove(struct queue *queue, struct job **at)
+{
+    struct job *job = *at;
+    *at = job->next;
+    if (*at == NULL) {
+        queue->last = at;
+    }
+    queue->count--;
+    return job;
+}
+
+static unsigned lookups_of(const struct broker *broker, uint64_t asker)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < broker->looking; i++) {
+        count += broker->askers[i] == asker;
+    }
+    return count;
+}
+
+/* The first whose asker has not had its share. */
+static struct job *next_lookup(struct broker *broker)
+{
+    if (broker->looking >= LOOKUPS_MAX) {
+        return NULL;
+    }
+    for (struct job **at = &broker->lookups.first; *at != NULL; at = &(*at)->next) {
+        if (lookups_of(broker, (*at)->request->asker) < LOOKUPS_PER_ASKER) {
+            return queue_remove(&broker->lookups, at);
+        }
+    }
+    return NULL;
+}
+
 static struct job *next_job(struct broker *broker)
 {
     struct job *job = queue_get(&broker->others);
-    if (job == NULL && broker->looking < LOOKUPS_MAX) {
-        job = queue_get(&broker->lookups);
+    return job != NULL ? job : next_lookup(broker);
+}
+
+static void lookup_begins(struct broker *broker, uint64_t asker)
+{
+    broker->askers[broker->looking++] = asker;
+}
+
+static void lookup_ends(struct broker *broker, uint64_t asker)
+{
+    unsigned i = 0;
+    while (broker->askers[i] != asker) {
+        i++;
     }
-    return job;
+    broker->askers[i] = broker->askers[--broker->looking];
+    /* one that waited for this asker's share may be next, and all threads may be asleep */
+    if (broker->lookups.count > 0) {
+        pthread_cond_signal(&broker->work);
+    }
 }
 
 static void run_job(struct broker *broker, struct job *job)
 {
     bool lookup = job->request->kind == BROKER_RESOLVE;
-    broker->looking += lookup;
+    if (lookup) {
+        lookup_begins(broker, job->request->asker);
+    }
     pthread_mutex_unlock(&broker->lock);
     handle(broker, job->request, job->reply);
     pthread_mutex_lock(&broker->lock);
-    broker->looking -= lookup;
+    if (lookup) {
+        lookup_ends(broker, job->request->asker);
+    }
     queue_put(&broker->done, job);
     if (!broker->stopping) {
         broker->wake(broker->wake_ctx);
@@ -320,7 +379,10 @@ int broker_ask(struct broker *broker, const struct broker_request *request)
     pthread_mutex_lock(&broker->lock);
     int error = 0;
     struct job *job = NULL;
-    if (broker->outstanding >= BROKER_QUEUE_MAX || broker->stopping) {
+    bool lookup = request->kind == BROKER_RESOLVE;
+    bool full = broker->outstanding >= BROKER_QUEUE_MAX ||
+                (lookup && broker->lookups.count >= LOOKUPS_QUEUE_MAX);
+    if (full || broker->stopping) {
         error = -EAGAIN;
         goto out;
     }
@@ -329,7 +391,6 @@ int broker_ask(struct broker *broker, const struct broker_request *request)
         error = -EAGAIN;
         goto out;
     }
-    bool lookup = request->kind == BROKER_RESOLVE;
     if (broker->idle <= broker->others.count + broker->lookups.count &&
         broker->threads < BROKER_THREADS_MAX && (!lookup || broker->threads < LOOKUPS_MAX)) {
         error = start_thread(broker);
@@ -345,6 +406,21 @@ int broker_ask(struct broker *broker, const struct broker_request *request)
 out:
     pthread_mutex_unlock(&broker->lock);
     return error;
+}
+
+void broker_cancel(struct broker *broker, uint64_t id)
+{
+    pthread_mutex_lock(&broker->lock);
+    for (struct job **at = &broker->lookups.first; *at != NULL; at = &(*at)->next) {
+        if ((*at)->request->id == id) {
+            struct job *job = queue_remove(&broker->lookups, at);
+            job->reply->error = EAI_AGAIN;
+            queue_put(&broker->done, job);
+            broker->wake(broker->wake_ctx);
+            break;
+        }
+    }
+    pthread_mutex_unlock(&broker->lock);
 }
 
 struct broker_reply *broker_answer(struct broker *broker)

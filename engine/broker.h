@@ -38,6 +38,8 @@ struct broker_request {
     enum broker_kind kind;
     /* the asker's, returned unchanged */
     uint64_t id;
+    /* RESOLVE: whom it is for; no asker can hold all lookup threads */
+    uint64_t asker;
     char host[BROKER_HOST_MAX];
     uint16_t port;
     int family;
@@ -86,6 +88,8 @@ void broker_free(struct broker *broker);
 /* Copies the request. 0, or -EAGAIN when the queue is full. One slow lookup delays no other. */
 __attribute__((warn_unused_result)) int broker_ask(struct broker *broker,
                                                    const struct broker_request *request);
+/* A lookup that has not begun is answered with an error at once; anything else goes on. */
+void broker_cancel(struct broker *broker, uint64_t id);
 /* The next reply, which the caller frees with free(); NULL when there is none now. */
 struct broker_reply *broker_answer(struct broker *broker);
 

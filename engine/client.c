@@ -413,7 +413,7 @@ static void notice_event(struct client *client, const struct session_event *even
         break;
     case SESSION_EV_BANNER:
         if (client->config.on_banner != NULL) {
-            client->config.on_banner(client->config.ctx, event->text);
+            client->config.on_banner(client->config.ctx, event->blob, event->blob_len);
         }
         break;
     case SESSION_EV_ALIVE:

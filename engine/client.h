@@ -89,7 +89,7 @@ struct client_config {
     /* Callbacks, inside the loop; each may be NULL. */
 
     /* text as the server sent it: escape it */
-    void (*on_banner)(void *ctx, const char *text);
+    void (*on_banner)(void *ctx, const uint8_t *bytes, size_t len);
     /* logged in and every forward is up (or has failed, when that is allowed): once */
     void (*on_ready)(void *ctx);
     /* everything is closed; the last callback: once after client_start, unless client_free comes

@@ -300,9 +300,13 @@ static void note_queue(struct connection *connection)
     size_t high = share < LIMIT_QUEUE_HIGH ? share : LIMIT_QUEUE_HIGH;
     high = high < (size_t)4 * CELL_PAYLOAD ? (size_t)4 * CELL_PAYLOAD : high;
     size_t low = high / (LIMIT_QUEUE_HIGH / LIMIT_QUEUE_LOW);
-    if (queued > high) {
+    size_t cells = session_queued_cells(connection->session);
+    size_t cells_high = worker_cell_share(connection->worker);
+    cells_high = cells_high < LIMIT_QUEUE_CELLS ? cells_high : LIMIT_QUEUE_CELLS;
+    cells_high = cells_high < 4 ? 4 : cells_high;
+    if (queued > high || cells > cells_high) {
         connection->choked = true;
-    } else if (queued <= low) {
+    } else if (queued <= low && cells <= cells_high / 4) {
         connection->choked = false;
     }
 }
@@ -486,8 +490,9 @@ static void pump(struct worker_seat *seat)
         drain(connection);
     }
     start_timer(connection);
-    if (connection->held && !session_stalled(connection->session)) {
-        /* what was sent made the room that the input waited for */
+    bool unread = session_failed(connection->session) && !connection->failed_seen;
+    if (unread || (connection->held && !session_stalled(connection->session))) {
+        /* the output found a fault, or made the room that the input waited for */
         mark(connection);
     }
 }

@@ -254,6 +254,7 @@ static bool resolve(struct dialer *dialer)
     }
     request->kind = BROKER_RESOLVE;
     request->family = dialer->config.family;
+    request->asker = dialer->config.asker;
     request->port = port;
     strcpy(request->host, dialer->host);
     dialer->ticket = worker_ask(dialer->worker, request, resolved, dialer);

@@ -38,6 +38,8 @@ struct dialer_config {
     const char *bind_address;
     /* 0: the system's limit */
     int64_t timeout_ns;
+    /* see broker_request */
+    uint64_t asker;
     /* in front of its debug lines, such as "channel 3: " */
     const char *prefix;
     /* once, inside the loop, never from dialer_start; the dialer is gone after it */

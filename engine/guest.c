@@ -265,6 +265,7 @@ static bool dial(struct opening *opening)
     char prefix[32];
     snprintf(prefix, sizeof(prefix), "channel %u: ", opening->channel);
     struct dialer_config config = {
+        .asker = (uintptr_t)guest,
         .host = opening->host,
         .port = opening->port,
         .timeout_ns =

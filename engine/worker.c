@@ -150,6 +150,7 @@ void worker_ask_cancel(struct worker *worker, uint64_t ticket)
     struct ask *ask = ask_of(worker, ticket);
     if (ask != NULL) {
         ask->fn = NULL;
+        broker_cancel(worker->broker, ticket);
     }
 }
 

@@ -67,16 +67,21 @@ enum {
     /* global requests of ours that wait for their answer */
     LIMIT_REQUESTS_SENT = 64,
 
-    /* window: where a channel starts, how far it grows, and what all channels of a session may be
-     * granted above their start; OpenSSH as a sender slows down above 15 MiB */
+    /* window: where a channel starts while the session's budget is fresh, where when it is used up,
+     * how far it grows (OpenSSH's own; more would stand in front of others' small messages), and
+     * the budget itself: the sum of all windows, above which channels get the least and none grows
+     */
     LIMIT_WINDOW_START = 256 * 1024,
-    LIMIT_WINDOW_MAX = 8 * 1024 * 1024,
+    LIMIT_WINDOW_LEAST = 16 * 1024,
+    LIMIT_WINDOW_MAX = 2 * 1024 * 1024,
     LIMIT_WINDOW_BUDGET = 64 * 1024 * 1024,
 
     /* bytes and cells in the out queue above which a session takes no more channel data */
     LIMIT_QUEUE_HIGH = 1024 * 1024,
     LIMIT_QUEUE_LOW = 256 * 1024,
     LIMIT_QUEUE_CELLS = 512,
+    /* data up to this is packed behind what waits instead of keeping a cell of its own */
+    LIMIT_COPY_DATA = 1024,
 };
 
 /* rekey after so many packets (RFC 4344 3.1) or nanoseconds, whatever the volume */

@@ -9,6 +9,7 @@
 
 #include "proto/mux_global.h"
 #include "proto/mux_open.h"
+#include "proto/transport_kex.h"
 
 /* ---- the table ----------------------------------------------------------------------------- */
 
@@ -68,6 +69,16 @@ static bool grow(struct mux *mux)
     return true;
 }
 
+/* Windows are promises of memory: the more of them there are, the smaller a new one begins. */
+static uint32_t first_window(const struct mux *mux)
+{
+    int64_t share = mux->window_budget / 64;
+    if (share < LIMIT_WINDOW_LEAST) {
+        return LIMIT_WINDOW_LEAST;
+    }
+    return share < LIMIT_WINDOW_START ? (uint32_t)share : LIMIT_WINDOW_START;
+}
+
 uint32_t mux_slot_take(struct mux *mux, enum channel_state state, void *owner)
 {
     uint32_t max = mux->transport->config->channels_max;
@@ -78,14 +89,16 @@ uint32_t mux_slot_take(struct mux *mux, enum channel_state state, void *owner)
         return MUX_NONE;
     }
     uint32_t id = mux->free_first;
+    uint32_t window = first_window(mux);
     struct channel *channel = slot(mux, id);
     mux->free_first = channel->next;
     mux->open++;
+    mux->window_budget -= window;
     *channel = (struct channel){
         .state = (uint8_t)state,
         .owner = owner,
-        .window = LIMIT_WINDOW_START,
-        .target = LIMIT_WINDOW_START,
+        .window = window,
+        .target = window,
         .next = MUX_NONE,
     };
     return id;
@@ -95,7 +108,7 @@ void mux_slot_free(struct mux *mux, uint32_t id)
 {
     struct channel *channel = slot(mux, id);
     assert(!channel->dirty && channel->state != CHANNEL_FREE);
-    mux->window_budget += channel->target - LIMIT_WINDOW_START;
+    mux->window_budget += channel->target;
     *channel = (struct channel){.state = CHANNEL_FREE, .next = mux->free_first};
     mux->free_first = id;
     mux->open--;
@@ -126,7 +139,10 @@ static bool say_adjust(struct mux *mux, struct channel *channel)
         return false;
     }
     wire_put_u32(&out, channel->remote);
-    wire_put_u32(&out, channel_grant(channel, &mux->window_budget));
+    uint32_t before = mux->window_budget > 0 ? (uint32_t)mux->window_budget : 0;
+    uint32_t left = before;
+    wire_put_u32(&out, channel_grant(channel, &left));
+    mux->window_budget -= before - left;
     return transport_commit(mux->transport, &out);
 }
 
@@ -350,6 +366,23 @@ void mux_refuse(struct mux *mux, uint32_t id, enum open_failure reason, const ch
 
 /* ---- data ---------------------------------------------------------------------------------- */
 
+/* Small data is packed behind what waits already: a cell of its own for a few bytes would make a
+ * queue that is short in bytes hold all cells. False: no room, the cell itself goes. */
+static bool write_copy(struct mux *mux, const struct channel *channel, struct cell *cell)
+{
+    size_t len = cell->end - cell->start;
+    struct wire_out out = transport_begin(mux->transport, MSG_CHANNEL_DATA, 16 + len);
+    if (out.failed) {
+        return false;
+    }
+    wire_put_u32(&out, channel->remote);
+    wire_put_string(&out, cell->bytes + cell->start, len);
+    transport_commit(mux->transport, &out);
+    mux->transport->config->cells.give(mux->transport->config->cells.ctx, cell);
+    transport_kex_begin_if_due(mux->transport);
+    return true;
+}
+
 void mux_write(struct mux *mux, uint32_t id, struct cell *cell)
 {
     struct channel *channel = mux_channel(mux, id);
@@ -361,6 +394,9 @@ void mux_write(struct mux *mux, uint32_t id, struct cell *cell)
     assert(len > 0 && len <= channel->peer_window && len <= channel->peer_packet_max);
     assert(!channel->due_eof && !channel->eof_out);
     channel->peer_window -= (uint32_t)len;
+    if (len <= LIMIT_COPY_DATA && write_copy(mux, channel, cell)) {
+        return;
+    }
     enum { HEAD = 1 + 4 + 4 };
     cell->start -= HEAD;
     struct wire_out out = wire_out_make(cell->bytes + cell->start, HEAD);

@@ -19,8 +19,8 @@ struct mux {
     uint32_t open;
     uint32_t free_first;
     uint32_t dirty_first, dirty_last;
-    /* what windows of this session may still grow by */
-    uint32_t window_budget;
+    /* what is left for windows; below 0 only by the least that each channel gets */
+    int64_t window_budget;
     /* our own global requests that wait for an answer, and when the last sign of life was asked */
     uint32_t requests_sent;
     bool ping_sent;

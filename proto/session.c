@@ -212,6 +212,11 @@ void session_sent(struct session *session, size_t len)
     outq_sent(&session->transport.queue, len);
 }
 
+size_t session_queued_cells(const struct session *session)
+{
+    return session->transport.queue.cells;
+}
+
 size_t session_queued(const struct session *session)
 {
     return session->transport.queue.bytes;

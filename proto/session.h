@@ -122,7 +122,8 @@ bool session_stalled(const struct session *session);
  */
 int session_output(struct session *session, int64_t now, struct iovec *iov, int max);
 void session_sent(struct session *session, size_t len);
-/* Bytes that wait to be sent. */
+/* Bytes that wait to be sent, and the cells that hold them. */
+size_t session_queued_cells(const struct session *session);
 size_t session_queued(const struct session *session);
 
 /* When session_tick is due next, INT64_MAX: never. */

@@ -64,15 +64,19 @@ static void on_signal(void *ctx, int number)
     }
 }
 
-/* log_line escapes what the server wrote, line ends included: so, one line at a time. */
-static void on_banner(void *ctx, const char *text)
+/* log_line escapes what the server wrote, line ends included: so, one line at a time. It is no C
+ * text: a NUL ends the line that it stands in. */
+static void on_banner(void *ctx, const uint8_t *bytes, size_t len)
 {
     (void)ctx;
-    while (*text != '\0') {
-        size_t len = strcspn(text, "\n");
-        size_t shown = len > 0 && text[len - 1] == '\r' ? len - 1 : len;
-        log_line(LEVEL_INFO, "%.*s", (int)shown, text);
-        text += len + (text[len] == '\n' ? 1 : 0);
+    while (len > 0) {
+        const uint8_t *end = memchr(bytes, '\n', len);
+        size_t line = end != NULL ? (size_t)(end - bytes) : len;
+        size_t shown = line > 0 && bytes[line - 1] == '\r' ? line - 1 : line;
+        log_line(LEVEL_INFO, "%.*s", (int)shown, (const char *)bytes);
+        line += end != NULL;
+        bytes += line;
+        len -= line;
     }
 }
 

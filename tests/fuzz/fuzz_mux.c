@@ -238,7 +238,7 @@ static void count_over(const struct scene *s)
         }
         used++;
         dirty += channel->dirty;
-        grown += channel->target - LIMIT_WINDOW_START;
+        grown += channel->target;
         assert(channel->target <= LIMIT_WINDOW_MAX);
         assert(channel->disowned || channel->state == CHANNEL_REFUSED || s->ours[id].used);
         if (!channel->disowned) {
@@ -246,7 +246,7 @@ static void count_over(const struct scene *s)
         }
     }
     assert(used == mux->open && used <= CHANNELS);
-    assert(grown + mux->window_budget == LIMIT_WINDOW_BUDGET);
+    assert((int64_t)grown + mux->window_budget == LIMIT_WINDOW_BUDGET);
     for (uint32_t id = mux->dirty_first; id != MUX_NONE; id = mux_channel(mux, id)->next) {
         assert(dirty > 0 && mux_channel(mux, id)->dirty);
         dirty--;

@@ -446,6 +446,17 @@ def story(lab: Lab, kind: str) -> None:
     expect_story(client.program.log(), chapters)
 
 
+def banner(lab: Lab, kind: str) -> None:
+    """The server's words are shown, whatever bytes they are, and the login goes on."""
+    text = lab.write("banner.txt", "")
+    text.write_bytes(b"Authorised use only.\r\nsecond \xff line\n\nno line end")
+    server = servers.start(lab, "sshd", servers.Wish(lines=[f"Banner {text}"]))
+    echo = lab.target("echo")
+    client = clients.start(lab, kind, server, [echo.port])
+    payload.exchange(client.ports[0], 1000)
+    expect(client.program.log(), r"Authorised use only\.", "second .* line", "no line end")
+
+
 def expect_story(log: str, chapters: dict[str, str]) -> None:
     """Each chapter is told on a line that doesn't come before the last one's."""
     lines = log.splitlines()
@@ -553,6 +564,7 @@ CASES: dict[str, Callable[..., str | None]] = {
         log_file,
         versions_and_help,
         bad_usage,
+        banner,
     )
 }
 for _kind in ("ed25519", "rsa", "ecdsa"):

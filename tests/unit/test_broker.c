@@ -258,25 +258,66 @@ Test(broker, one_slow_lookup_delays_no_other)
     broker_free(broker);
 }
 
-Test(broker, a_full_queue_is_refused_until_answers_are_taken)
+/* Asks for names that hang until one is refused; how many were taken. */
+static int fill_with_lookups(struct broker *broker)
+{
+    int taken = 0;
+    while (taken < BROKER_QUEUE_MAX && ask_name(broker, (uint64_t)taken, "hang", false) == 0) {
+        taken++;
+    }
+    return taken;
+}
+
+Test(broker, lookups_have_a_bound_of_their_own)
 {
     struct broker *broker = make();
-    for (uint64_t i = 0; i < BROKER_QUEUE_MAX; i++) {
-        cr_assert_eq(ask_name(broker, i, "hang", false), 0);
-    }
-    cr_assert_eq(ask_name(broker, 1, "some", false), -EAGAIN);
-    open_gate();
+    int taken = fill_with_lookups(broker);
+    cr_assert_lt(taken, BROKER_QUEUE_MAX, "places are left for signatures");
+    static struct broker_request request;
+    request.kind = BROKER_SIGN_HOST;
+    request.id = 5000;
+    cr_assert_eq(broker_ask(broker, &request), 0);
     struct broker_reply *reply = wait_answer(broker);
     cr_assert_not_null(reply);
+    cr_assert_eq(reply->id, 5000);
     free(reply);
-    cr_assert_eq(ask_name(broker, 9999, "some", false), 0);
-    for (int left = BROKER_QUEUE_MAX; left > 0; left--) {
+    open_gate();
+    for (int left = taken; left > 0; left--) {
         reply = wait_answer(broker);
         cr_assert_not_null(reply);
         free(reply);
     }
     cr_assert_null(broker_answer(broker));
+    cr_assert_eq(ask_name(broker, 9999, "some", false), 0);
+    reply = wait_answer(broker);
+    cr_assert_not_null(reply);
+    free(reply);
     broker_free(broker);
+}
+
+Test(broker, the_dead_names_of_one_asker_delay_no_other)
+{
+    struct broker *broker = make();
+    fill_with_lookups(broker);
+    static struct broker_request request;
+    request.kind = BROKER_RESOLVE;
+    request.id = 6000;
+    request.asker = 7;
+    strcpy(request.host, "some");
+    /* the first asker fills the queue for lookups: one place is made */
+    broker_cancel(broker, 400);
+    struct broker_reply *reply = wait_answer(broker);
+    cr_assert_not_null(reply);
+    cr_assert_eq(reply->id, 400);
+    cr_assert_neq(reply->error, 0, "a cancelled lookup is answered, not forgotten");
+    free(reply);
+    cr_assert_eq(broker_ask(broker, &request), 0);
+    reply = wait_answer(broker);
+    cr_assert_not_null(reply);
+    cr_assert_eq(reply->id, 6000);
+    free(reply);
+    broker_free(broker);
+    open_gate();
 }
 
 Test(broker, the_end_waits_for_a_running_handler)
