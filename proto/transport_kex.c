@@ -82,6 +82,11 @@ static void fail_negotiation(struct transport *t, enum err err)
     transport_fail(t, err, words);
 }
 
+static bool lacks_strict(const struct transport *t)
+{
+    return !t->strict && (t->chosen.in->needs_strict_kex || t->chosen.out->needs_strict_kex);
+}
+
 static enum err judge_strict(struct transport *t, uint32_t sequence)
 {
     if (t->first_done) {
@@ -93,8 +98,9 @@ static enum err judge_strict(struct transport *t, uint32_t sequence)
         /* something was slipped in front of the peer's KEXINIT (CVE-2023-48795) */
         return ERR_UNEXPECTED;
     }
-    bool needs = t->chosen.in->needs_strict_kex || t->chosen.out->needs_strict_kex;
-    return needs && !t->strict ? ERR_NO_STRICT : ERR_OK;
+    /* a server says so at NEWKEYS: ssh-keyscan never claims strictness and only wants the host key,
+     * and until then nothing is taken under such a cipher */
+    return is_client(t) && lacks_strict(t) ? ERR_NO_STRICT : ERR_OK;
 }
 
 static void send_share(struct transport *t)
@@ -208,6 +214,10 @@ void transport_kex_take_newkeys(struct transport *t, struct slice payload)
         return;
     }
     bool first = !t->first_done;
+    if (first && lacks_strict(t)) {
+        transport_fail(t, ERR_NO_STRICT, NULL);
+        return;
+    }
     bool keyed = packet_rekey(&t->in, t->next_in.spec, t->next_in.key, t->next_in.iv, t->strict);
     secret_wipe(&t->next_in, sizeof t->next_in);
     if (!keyed) {

@@ -33,7 +33,8 @@ struct slice wire_get_string(struct wire_in *in, size_t max);
 const uint8_t *wire_get_exact(struct wire_in *in, size_t len);
 /* Copies a string as C text: fails when it has a NUL or more than size - 1 bytes. */
 void wire_get_text(struct wire_in *in, char *ret_text, size_t size);
-/* A name-list: commas, printable US-ASCII, no empty names, at most LIMIT_NAMES names. */
+/* A name-list: commas, printable US-ASCII, no empty names (but a comma behind the
+ * last one is borne), at most LIMIT_NAMES names. */
 struct slice wire_get_names(struct wire_in *in);
 /* len raw bytes without a length in front; NULL on failure. */
 const uint8_t *wire_get_raw(struct wire_in *in, size_t len);

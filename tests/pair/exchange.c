@@ -51,6 +51,11 @@ Test(exchange, without_strict_only_aesgcm)
         struct scene s;
         set(&s, roles[i], &(struct peer_plan){.lenient = true});
         peer_init(&s.peer);
+        if (roles[i] == SESSION_SERVER) {
+            /* it still shows its host key, and takes nothing under such keys */
+            cr_assert_eq(s.end.failed, ERR_OK);
+            (void)peer_exchange(&s.peer);
+        }
         cr_assert_eq(s.end.failed, ERR_NO_STRICT);
         clear(&s);
         set(&s, roles[i], &(struct peer_plan){.lenient = true, .cipher = "aes256-gcm@openssh.com"});

@@ -162,7 +162,7 @@ Test(negotiate, guesses)
 
 Test(negotiate, lists_that_are_none)
 {
-    static const char *const bad[] = {",",   ",a",  "a,",   "a,,b",    " a",
+    static const char *const bad[] = {",",   ",a",  "a,,",  "a,,b",    " a",
                                       "a b", "a\n", "\x7f", "\xc3\xa4"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         for (size_t list = 0; list < 10; list++) {
